@@ -35,6 +35,7 @@ from dispatcher.service.settling import Settler
 from dispatcher.service.webhook_delivery import WebhookDeliverer
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
+from dispatcher.store.address import AddressError
 from dispatcher.store.client import PATIENT, READS, WRITES, ClusterAddressError
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.server_clock import SuspensionMeter, steady_clock
@@ -232,8 +233,8 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
             reads=reads,
             writes=writes,
         )
-    except ValueError:
-        raise _no_address("BULKFAX_REDIS_URL") from None
+    except ValueError as error:
+        raise _no_address("BULKFAX_REDIS_URL", error) from None
 
 
 def make_queues(settings: Settings) -> Queues:
@@ -242,8 +243,8 @@ def make_queues(settings: Settings) -> Queues:
         return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
     except ClusterAddressError:
         raise _broker_in_cluster() from None
-    except ValueError:
-        raise _no_address("BULKFAX_BROKER_URL") from None
+    except ValueError as error:
+        raise _no_address("BULKFAX_BROKER_URL", error) from None
 
 
 async def check_broker(settings: Settings) -> None:
@@ -260,8 +261,10 @@ def _broker_in_cluster() -> SettingsError:
     )
 
 
-def _no_address(variable: str) -> SettingsError:
+def _no_address(variable: str, error: ValueError) -> SettingsError:
     """Return the error of an invalid address, without the address or any part of it: it can contain a password."""
+    if isinstance(error, AddressError):
+        return SettingsError(f"{variable}: {error}")
     return SettingsError(
         f"{variable}: this is no address of a Redis server: write one as redis://127.0.0.1:6379/0 or "
         f"redis://:PASSWORD@HOST:6379/0, with special characters of the password as in %2F; docs/redis.md has those of "

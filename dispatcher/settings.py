@@ -228,7 +228,7 @@ def _masked(value: object) -> str:
             return str(value).lower()
         case None:
             return ""
-    return _PASSWORD_OPTION.sub(rf"\1{_MASK}", _PASSWORD.sub(rf"\1{_MASK}@", str(value)))
+    return _PASSWORD.sub(rf"\1{_MASK}@", _PASSWORD_OPTION.sub(rf"\1{_MASK}", str(value)))
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

@@ -34,6 +34,10 @@ _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password", "sentinel_tls")
 Host = tuple[str, int]
 
 
+class AddressError(ValueError):
+    """Raised if an address cannot be used. The text is for people and contains no part of the address."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisAddress:
     """A parsed address. Both URLs contain passwords."""
@@ -50,13 +54,13 @@ class RedisAddress:
 
 
 def parse(url: str) -> RedisAddress:
-    """Parse an address. Raises ValueError without any part of it, because it can contain a password."""
+    """Parse an address. Raises AddressError, or another ValueError whose text may contain a part of a password."""
     scheme = urlsplit(url).scheme
     plain, plus, kind = scheme.partition("+")
     if not plus:
         return RedisAddress(kind=RedisKind.SERVER, url=url)
     if plain not in ("redis", "rediss") or kind not in (RedisKind.SENTINEL, RedisKind.CLUSTER):
-        raise ValueError("the address must begin with redis://, redis+sentinel:// or redis+cluster://")
+        raise AddressError("the address must begin with redis://, redis+sentinel:// or redis+cluster://")
     return (_sentinel if kind == RedisKind.SENTINEL else _cluster)(plain, url)
 
 
@@ -64,13 +68,13 @@ def _sentinel(plain: str, url: str) -> RedisAddress:
     parts = urlsplit(url)
     master, _, database = parts.path.removeprefix("/").rstrip("/").partition("/")
     if not master:
-        raise ValueError("the name of the master is missing: redis+sentinel://HOST:26379/NAME/0")
+        raise AddressError("the name of the master is missing: redis+sentinel://HOST:26379/NAME/0")
     if not (database or "0").isdecimal():
-        raise ValueError("the database is no number: redis+sentinel://HOST:26379/NAME/0")
+        raise AddressError("the database is no number: redis+sentinel://HOST:26379/NAME/0")
     options = dict(parse_qsl(parts.query))
     own = {name: options.pop(name) for name in _SENTINEL_OPTIONS if name in options}
     if own.get("sentinel_tls", "yes") not in _YES_NO:
-        raise ValueError("sentinel_tls must be yes or no")
+        raise AddressError("sentinel_tls must be yes or no")
     tls = _YES_NO[own["sentinel_tls"]] if "sentinel_tls" in own else plain == "rediss"
     login = {name: own[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in own}
     shared = {name: value for name, value in options.items() if tls and name.startswith("ssl_")}
@@ -86,7 +90,7 @@ def _sentinel(plain: str, url: str) -> RedisAddress:
 def _cluster(plain: str, url: str) -> RedisAddress:
     parts = urlsplit(url)
     if parts.path.strip("/") not in ("", "0"):
-        raise ValueError("a cluster has no databases but 0")
+        raise AddressError("a cluster has no databases but 0")
     return RedisAddress(
         kind=RedisKind.CLUSTER,
         url=_with_options(f"{plain}://{_login(parts.netloc)}localhost/0", dict(parse_qsl(parts.query))),
@@ -103,7 +107,7 @@ def _hosts(netloc: str, kind: RedisKind) -> tuple[Host, ...]:
     parts = (urlsplit(f"//{part}") for part in netloc.rpartition("@")[2].split(","))
     hosts = tuple((part.hostname or "", _PORTS[kind] if part.port is None else part.port) for part in parts)
     if not all(host for host, _ in hosts):
-        raise ValueError("a host is missing")
+        raise AddressError("a host is missing")
     return hosts
 
 

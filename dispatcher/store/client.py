@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff, NoBackoff
 
-from dispatcher.store.address import RedisAddress, RedisKind, parse
+from dispatcher.store.address import AddressError, RedisAddress, RedisKind, parse
 from dispatcher.store.locating import (
     BlockingSentinelLocator,
     ClusterLocator,
@@ -153,11 +153,11 @@ def connect_blocking(url: str, *, timeout_s: float) -> "redis.Redis":
 
 
 def _ensure_options(pool: Any) -> None:
-    """Raise ValueError if the address has options that no connection knows: they would fail at the first call."""
+    """Raise AddressError if the address has options that no connection knows: they would fail at the first call."""
     try:
         pool.connection_class(**pool.connection_kwargs)
     except TypeError:
-        raise ValueError("the address has an option that does not exist") from None
+        raise AddressError("the address has an option that does not exist") from None
 
 
 def leave(client: Client) -> None:

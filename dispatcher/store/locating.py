@@ -56,6 +56,8 @@ class SentinelLocator:
         try:
             host, port = await asked.discover_master(self._master)
             self._hosts = _in_order(asked.sentinels)
+        except redis.ConnectionError as error:
+            raise _no_master_named(self._hosts, self._master, error) from error
         finally:
             await asked.aclose()
         return str(host), int(port)
@@ -74,6 +76,8 @@ class BlockingSentinelLocator:
         try:
             host, port = asked.discover_master(self._master)
             self._hosts = _in_order(asked.sentinels)
+        except redis.ConnectionError as error:
+            raise _no_master_named(self._hosts, self._master, error) from error
         finally:
             asked.close()
         return str(host), int(port)
@@ -131,6 +135,13 @@ def _sentinel_options(address: RedisAddress, timeout_s: float) -> dict[str, Any]
         "socket_timeout": each_s,
         "socket_connect_timeout": each_s,
     }
+
+
+def _no_master_named(hosts: Sequence[Host], master: str, error: redis.ConnectionError) -> redis.ConnectionError:
+    """Return an error in a sentence. That of redis-py shows the options of all connections."""
+    names = ", ".join(f"{host}:{port}" for host, port in hosts)
+    refused = ", and one refuses our login" if "AuthenticationError" in str(error) else ""
+    return redis.ConnectionError(f"no Sentinel of {names} names a master {master!r} that works{refused}")
 
 
 def _in_order(sentinels: Sequence[Any]) -> list[Host]:

@@ -77,6 +77,8 @@ def test_settings_are_shown_with_their_sources_and_without_secrets(
     (tmp_path / ".env").write_text("BULKFAX_SINCH__RATE_PER_SECOND=7\nBULKFAX_PORT=9000\n")
     monkeypatch.setenv("BULKFAX_SECRETS_DIR", str(tmp_path / "secrets"))
     monkeypatch.setenv("BULKFAX_REDIS_URL", "redis://user:canary@there:1/0")
+    sentinel = "redis+sentinel://:canary@h1,h2/main/0?sentinel_password="
+    monkeypatch.setenv("BULKFAX_BROKER_URL", f"{sentinel}canary@canary&sentinel_tls=no")
     monkeypatch.setenv("BULKFAX_API_KEYS", "canary,canary2")
     monkeypatch.setenv("BULKFAX_API_KEY", "canary")
     shown = bulkfax("settings", "show")
@@ -87,6 +89,8 @@ def test_settings_are_shown_with_their_sources_and_without_secrets(
     settings = {setting["variable"]: (setting["value"], setting["source"]) for setting in answer["settings"]}
     assert settings["BULKFAX_SINCH__RATE_PER_SECOND"] == ("7.0", str(tmp_path / ".env"))
     assert settings["BULKFAX_REDIS_URL"] == ("redis://user:********@there:1/0", "environment")
+    masked = f"{sentinel}********&sentinel_tls=no".replace("canary", "********")
+    assert settings["BULKFAX_BROKER_URL"] == (masked, "environment")
     assert settings["BULKFAX_API_KEYS"] == ("********, ********", "environment")
     assert settings["BULKFAX_SINCH__KEY_SECRET"] == ("********", f"{tmp_path}/secrets/bulkfax_sinch__key_secret")
     assert settings["BULKFAX_HOST"] == ("127.0.0.1", "")

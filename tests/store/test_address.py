@@ -2,6 +2,9 @@
 
 import pytest
 
+from dispatcher.core.policy.policy import Policy
+from dispatcher.runtime import make_queues, make_store
+from dispatcher.settings import Settings, SettingsError
 from dispatcher.store.address import RedisKind, parse
 
 
@@ -61,6 +64,13 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secrets(url: str,
     with pytest.raises(ValueError, match=reason) as raised:
         parse(url)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", ["redis_url", "broker_url"])
+def test_the_settings_say_what_is_wrong_with_an_address(variable: str) -> None:
+    settings = Settings.model_validate({variable: "redis+sentinel://:secret@h1"})
+    with pytest.raises(SettingsError, match=f"BULKFAX_{variable.upper()}: the name of the master is missing"):
+        make_store(settings, Policy()) if variable == "redis_url" else make_queues(settings)
 
 
 def test_a_parsed_address_shows_no_secret() -> None:

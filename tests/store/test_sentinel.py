@@ -64,8 +64,8 @@ async def test_a_sentinel_that_is_away_is_passed_over(group: SentinelGroup) -> N
 @pytest.mark.parametrize(
     ("right", "wrong", "sentence"),
     [
-        (f"/{MASTER}/", "/other/", "No master found for 'other'"),
-        (f"sentinel_password={SENTINEL_PASSWORD}", "sentinel_password=wrong", "Redis does not answer"),
+        (f"/{MASTER}/", "/other/", "names a master 'other' that works$"),
+        (f"sentinel_password={SENTINEL_PASSWORD}", "sentinel_password=wrong", "and one refuses our login$"),
         (f":{PASSWORD}@", ":wrong@", "Redis refuses our login"),
     ],
 )

@@ -84,7 +84,7 @@ async def test_sentinels_and_their_servers_are_reached_with_tls(
         await anyio.to_thread.run_sync(queues.push, "bulk", [b"message"])
         assert queues.lengths(["bulk"]) == {"bulk": 1}
         queues.close()
-        assert "No master found" in await refusal(f"{url}&sentinel_tls=no")
+        assert "no Sentinel of" in await refusal(f"{url}&sentinel_tls=no")
 
 
 @pytest.mark.parametrize(("scheme", "path"), [("rediss", ""), ("rediss+sentinel", "main"), ("redis+cluster", "")])
