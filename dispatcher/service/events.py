@@ -19,6 +19,8 @@ from dispatcher.store.store import Store
 _READ, _READS_PER_PAGE = 1000, 10
 #: blocks of recipients that a page reads for the references of jobs; a block takes some milliseconds of CPU time
 _BLOCKS_PER_PAGE = 50
+#: characters of metadata after which a page ends
+_METADATA_PER_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,12 @@ class StoredPage:
 async def list_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> EventPage:
     """Return events behind an id. A page may be short and yet not be the last: one call reads a bounded number."""
     stored = await stored_events(store, criteria, after=after, limit=limit)
-    views = [view async for view in event_views(store, stored.events)]
+    views, size = list[EventView](), 0
+    async for view in event_views(store, stored.events):
+        size += sum(len(key) + len(value) for key, value in view.metadata.items())
+        if views and size > _METADATA_PER_PAGE:
+            return EventPage(events=tuple(views), cursor=views[-1].event.id, more=True)
+        views.append(view)
     return EventPage(events=tuple(views), cursor=stored.cursor, more=stored.more)
 
 

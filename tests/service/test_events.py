@@ -118,6 +118,18 @@ async def test_pages_go_on_where_the_one_before_ended(store: Store) -> None:
     assert [view.event.batch for view in (await list_events(store, ALL, after=after, limit=50)).events] == [other]
 
 
+async def test_a_page_ends_where_its_metadata_is_large(store: Store) -> None:
+    """And the next one goes on behind its last event."""
+    metadata = {f"{number:040}": "x" * 500 for number in range(20)}
+    for _ in range(100):
+        await running(store, 1, metadata=metadata)
+    first = await list_events(store, ALL, after=START, limit=1000)
+    assert len(first.events) == 1_000_000 // (20 * 540)
+    assert (first.cursor, first.more) == (first.events[-1].event.id, True)
+    rest = await list_events(store, ALL, after=first.cursor, limit=1000)
+    assert (len(first.events) + len(rest.events), rest.more) == (100, False)
+
+
 async def test_a_deleted_batch_has_no_name_any_more(store: Store) -> None:
     batch = await running(store, 1, name="March", job_events=True)
     await end_jobs(store, batch, {0: (State.DELIVERED, "")})
