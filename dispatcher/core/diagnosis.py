@@ -125,6 +125,8 @@ class Facts:
     withheld: int = 0
     #: the start time that the batch waits for
     start_at_ms: int = 0
+    #: the start time of a draft that has passed, so that only `--now` starts it
+    missed_start_ms: int = 0
     holds: Sequence[HoldFact] = ()
     failures: Sequence[FailureFact] = ()
     prefixes: Sequence[PrefixFact] = ()
@@ -412,6 +414,8 @@ def _waits(facts: Facts) -> Iterator[BatchFinding]:
     word = facts.limited_by
     if word is LimitedBy.NOT_STARTED and facts.start_at_ms:
         yield _scheduled(facts)
+    elif word is LimitedBy.NOT_STARTED and facts.missed_start_ms:
+        yield _missed(facts)
     elif word and word in _WAITS:
         yield _named(facts, word, _WAITS[word], facts.withheld if word is LimitedBy.PARTIAL_START else facts.live)
 
@@ -426,6 +430,20 @@ def _scheduled(facts: Facts) -> BatchFinding:
         jobs=facts.live,
         share=_share(facts.live, facts.rows),
         until_ms=facts.start_at_ms,
+    )
+
+
+def _missed(facts: Facts) -> BatchFinding:
+    return BatchFinding(
+        cause=Cause.NOT_STARTED,
+        sentence=f"The batch is a draft: it was to start at {clock_text(facts.missed_start_ms)}, and nobody has "
+        "started it.",
+        meaning="A start would come at a time that nobody meant. Ask whoever made it. The command sends it now; "
+        f"`bulkfax batches cancel {facts.batch}` ends it.",
+        commands=(f"bulkfax batches start {facts.batch} --now",),
+        jobs=facts.live,
+        share=_share(facts.live, facts.rows),
+        since_ms=facts.missed_start_ms,
     )
 
 

@@ -17,6 +17,7 @@ from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.account import view_account
 from dispatcher.service.holds import list_holds
 from dispatcher.service.limits import BatchLimits, what_limits_batches, what_stops
+from dispatcher.service.mailings import is_late
 from dispatcher.service.rows import block_recipients, block_records, paired
 from dispatcher.service.views import BatchView, view_batch
 from dispatcher.store.keys import BLOCK
@@ -49,6 +50,7 @@ async def diagnose_batch(
     """Find out what is wrong with a batch. Raises Missing when there is none."""
     view = await view_batch(store, batch)
     overview, now_ms = view.overview, await store.clock.ask()
+    start_at_ms = view.definition.start_at_ms
     scan = await _scan(store, batch, overview.blocks, policy)
     retries = await store.backlog.retries(batch, now_ms)
     limits = await what_limits_batches(store, [batch], max_in_flight=max_in_flight)
@@ -61,7 +63,8 @@ async def diagnose_batch(
         stopped_by=await what_stops(store, max_in_flight=max_in_flight),
         limited_by=limits.get(batch, BatchLimits()).word,
         withheld=overview.withheld,
-        start_at_ms=overview.definition.start_at_ms if overview.control is Control.SCHEDULED else 0,
+        start_at_ms=start_at_ms if overview.control is Control.SCHEDULED else 0,
+        missed_start_ms=start_at_ms if overview.control is Control.DRAFT and is_late(view.definition, now_ms) else 0,
         holds=await _holds(store, batch),
         failures=scan.failures(view),
         prefixes=scan.prefixes(),

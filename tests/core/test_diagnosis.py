@@ -64,6 +64,12 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         "The batch is a draft",
         "bulkfax batches start b1",
     ),
+    "a draft that is late": (
+        replace(RUNNING, limited_by=LimitedBy.NOT_STARTED, missed_start_ms=NOW - 3_600_000),
+        Cause.NOT_STARTED,
+        "it was to start at 2027-01-15 07:00 UTC, and nobody has started it",
+        "bulkfax batches start b1 --now",
+    ),
     "bad document": (
         replace(RUNNING, holds=[hold("document:ab", "document_convert")]),
         Cause.BAD_DOCUMENT,

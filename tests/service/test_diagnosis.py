@@ -4,17 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.diagnosis import Cause
 from dispatcher.core.job import FailureCode, JobId, State
 from dispatcher.core.policy.policy import Policy
 from dispatcher.service import diagnosis
 from dispatcher.service.diagnosis import Diagnosis, diagnose_batch
+from dispatcher.service.mailings import Mailings
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
-from tests.service.samples import running
+from tests.service.samples import draft, running
 
 pytestmark = pytest.mark.anyio
 BUSY = FailureCode(category="busy", error_type="CALL_ERROR", error_code=17)
+
+
+async def fine() -> None:
+    """The provider takes our key."""
 
 
 async def diagnosed(store: Store, batch: str, *, callbacks: bool = False) -> Diagnosis:
@@ -89,6 +95,22 @@ async def test_missing_callbacks_count_only_where_they_are_expected(store: Store
     await end(store, batch, range(10), State.DELIVERED)
     causes = [finding.cause for finding in (await diagnosed(store, batch, callbacks=expected)).findings]
     assert (Cause.NO_CALLBACKS in causes) == expected
+
+
+async def test_a_draft_whose_time_has_passed_is_told_from_one_that_waits_for_it(store: Store) -> None:
+    """What is printed is not refused: a start without `--now` is, once the time has passed."""
+    now_ms = await store.clock.ask()
+    mailings = Mailings(store, fine, 1000, b"key")
+    late, waiting = await draft(store, 1, start_at_ms=now_ms - 700_000), await draft(store, 1, name="April")
+    shown = [(await diagnosed(store, batch)).findings for batch in (late, waiting)]
+    commands = [next(item for item in findings if item.cause is Cause.NOT_STARTED).commands for findings in shown]
+    assert commands == [(f"bulkfax batches start {late} --now",), (f"bulkfax batches start {waiting}",)]
+    for batch, command in ((late, Command.START_NOW), (waiting, Command.START)):
+        assert (await mailings.command(batch, command)).batch.state is BatchState.RUNNING
+    scheduled = await draft(store, 1, name="May", start_at_ms=now_ms + 3_600_000)
+    await mailings.command(scheduled, Command.START)
+    (finding,) = [item for item in (await diagnosed(store, scheduled)).findings if item.cause is Cause.SCHEDULED]
+    assert (finding.commands, finding.until_ms) == ((), now_ms + 3_600_000)
 
 
 async def test_a_large_batch_is_looked_at_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
