@@ -199,6 +199,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no secret": ({"existingSecret": ""}, "existingSecret"),
     "no address": ({"settings": {"publicUrl": "fax.example.com"}}, "publicUrl"),
     "a rate of nothing": ({"settings": {"ratePerSecond": 0}}, "ratePerSecond"),
+    "a Redis that may lose anything": ({"settings": {"redisDurability": "never"}}, "redisDurability"),
     "a text for a number": ({"worker": {"threads": "24"}}, "threads"),
     "too short a time to end": ({"worker": {"terminationGracePeriodSeconds": 10}}, "terminationGracePeriodSeconds"),
     "a tag for a digest": ({"image": {"digest": "latest"}}, "digest"),

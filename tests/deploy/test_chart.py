@@ -113,6 +113,7 @@ def test_the_defaults_of_the_chart_are_valid_settings() -> None:
         _env_file=None,
         sinch=sinch,
         redis_wait_replicas=settings["redisWaitReplicas"],
+        redis_durability=settings["redisDurability"],
         public_url=settings["publicUrl"],
         default_country=settings["defaultCountry"],
         log_level=settings["logLevel"],

@@ -80,6 +80,8 @@ metadata:
   value: {{ int64 .connections | quote }}
 - name: BULKFAX_REDIS_WAIT_REPLICAS
   value: {{ int64 .redisWaitReplicas | quote }}
+- name: BULKFAX_REDIS_DURABILITY
+  value: {{ .redisDurability }}
 - name: BULKFAX_SINCH__AUTH
   value: {{ .auth }}
 {{- with ternary $emulator .baseUrl $inside }}
