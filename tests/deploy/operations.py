@@ -58,6 +58,10 @@ class Drill:
         """Return how many faxes the provider has accepted."""
         return len(self.cluster.emulator_api.ledger())
 
+    def wait_for_faxes(self, before: int, what: str) -> None:
+        """Wait until the provider has accepted those of about a second more than ``before``."""
+        self.wait(what, lambda: self.accepted() > before + RATE)
+
     def verdict(self) -> bool:
         """Wait for the end of the batch, and compare it with the provider's ledger."""
         self.wait("the batch has ended", lambda: self.client.batch(self.batch).ended)
@@ -82,7 +86,7 @@ def rolling_upgrade(drill: Drill) -> None:
             drill.wait("the new web is ready", lambda: drill.client.ready().ready)
         else:
             before.stop()
-        drill.wait(f"faxes are sent with the new {name}", lambda sent=sent: drill.accepted() > sent + RATE)
+        drill.wait_for_faxes(sent, f"faxes are sent with the new {name}")
 
 
 def restore(drill: Drill) -> None:
