@@ -9,18 +9,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import redis
 
 from dispatcher.client import Client, NewBatch
 from dispatcher.local.cluster import LocalCluster, emulator_options
+from dispatcher.local.fictional_numbers import fictional_numbers
 from dispatcher.local.ledger import OurJob, compare
 from dispatcher.local.services import PROGRAM, service_processes
 from dispatcher.local.supervisor import Process
 from tests.deploy.dockerfile import ROOT
 
-RECIPIENTS, RATE = 400, 40.0
+RECIPIENTS, RATE = 2000, 40.0
 #: seconds that a step may take
 _PATIENCE_S = 120.0
 EXAMPLES = ROOT / "examples"
@@ -35,7 +37,7 @@ class Drill:
         self.running: dict[str, Process] = dict(cluster.processes)
         letter = client.upload_document(EXAMPLES / "letter.pdf")
         self.batch = client.create_batch(NewBatch(name="drill", documents=(letter.id,))).id
-        rows = [{"fax": f"+1202555{number:04}"} for number in range(100, 100 + RECIPIENTS)]
+        rows = [{"fax": number} for number in islice(fictional_numbers(), RECIPIENTS)]
         client.upload_recipients(self.batch, rows)
         client.start(self.batch)
 
@@ -50,6 +52,7 @@ class Drill:
         started_s = time.monotonic()
         while not condition():
             if time.monotonic() - started_s > _PATIENCE_S:
+                print(_bulkfax(self, f"batches why {self.batch}"))
                 raise SystemExit(f"not within {_PATIENCE_S:.0f} s: {what}")
             time.sleep(0.1)
         print(f"  {what}: after {time.monotonic() - started_s:.1f} s", flush=True)
@@ -91,7 +94,7 @@ def rolling_upgrade(drill: Drill) -> None:
 
 def restore(drill: Drill) -> None:
     """Take a backup, go on, lose everything, restore the backup, and let sending continue."""
-    drill.wait("a part has been sent", lambda: drill.accepted() > RECIPIENTS / 5)
+    drill.wait("a part has been sent", lambda: drill.accepted() > 2 * RATE)
     backup = back_up(drill.cluster.server.url, drill.cluster.folder)
     in_backup = drill.accepted()
     drill.wait("faxes were sent after it", lambda: drill.accepted() > in_backup + RATE)
