@@ -182,7 +182,7 @@ async def test_a_pause_does_not_bring_a_scheduled_start_forward(db: StoreFixture
 async def test_a_scheduled_batch_that_is_started_by_hand_starts_at_once(db: StoreFixture) -> None:
     """And does not go back to waiting for its time after a pause."""
     await db.running("a", 2, start_at_ms=db.ms + 10_000)
-    for command in (Command.START, Command.PAUSE, Command.RESUME):
+    for command in (Command.START_NOW, Command.PAUSE, Command.RESUME):
         await db.batches.command("a", command)
     assert (await control_of(db)) is Control.RUNNING
     assert len((await db.leased()).jobs) == 2
