@@ -182,7 +182,11 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         {
             "serviceMonitor": _MONITOR,
             "podMonitor": _MONITOR,
-            "prometheusRule": {"enabled": True, "labels": {"role": "alerts"}},
+            "prometheusRule": {
+                "enabled": True,
+                "labels": {"role": "alerts"},
+                "runbookPrefix": "https://git.example.com/fax/",
+            },
             "dashboards": {"enabled": True, "annotations": {"k8s-sidecar-target-directory": "/tmp/fax"}},
         }
     ),
@@ -231,6 +235,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a peer of nobody": ({"networkPolicy": {"webFrom": [{}]}}, "webFrom"),
     "an interval of nothing": ({"serviceMonitor": {"interval": "15"}}, "interval"),
     "an unknown relabeling": ({"podMonitor": {"relabelings": [{"target": "x"}]}}, "relabelings"),
+    "a prefix without its end": (
+        {"prometheusRule": {"runbookPrefix": "https://git.example.com/fax"}},
+        "runbookPrefix",
+    ),
     "no time": ({"doctor": {"schedule": "daily"}}, "schedule"),
     "a memory of words": ({"web": {"resources": {"requests": {"memory": "much"}}}}, "memory"),
     "a strategy of Helm": ({"web": {"strategy": {"type": "OnDelete"}}}, "strategy"),

@@ -91,19 +91,17 @@ class _UniqueKeys(yaml.CSafeLoader):
 
 def run(releases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Render and validate each release."""
-    return [_release(Chart.load(CHART), **release) for release in releases]
+    chart = Chart.load(CHART)
+    return [_release(chart, **release) for release in releases]
 
 
 def _release(chart: Chart, name: str, namespace: str, values: dict[str, Any]) -> dict[str, Any]:
-    report = lint(CHART, values, strict=True)
-    if errors := report["errors"]:
-        return {"refused": "\n".join(errors)}
     try:
         files = chart.render(values, name=name, namespace=namespace)
     except HelmError as error:
         return {"refused": str(error)}
     manifests: list[dict[str, Any]] = []
-    faults = []
+    faults: list[str] = lint(CHART, values, strict=True)["errors"]
     for file, text in files.items():
         if file.endswith("NOTES.txt"):
             continue

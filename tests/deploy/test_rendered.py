@@ -231,6 +231,17 @@ def test_dashboards_and_rules_are_those_of_grafana(rendered: dict[str, dict[str,
     assert of_kind(manifests, "PrometheusRule")[0]["spec"] == rules
 
 
+def test_alerts_lead_to_the_runbook_where_it_is_served(rendered: dict[str, dict[str, Any]]) -> None:
+    [rules] = of_kind(rendered["monitoring"]["manifests"], "PrometheusRule")
+    links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in _alerts(group)]
+    assert links
+    assert all(link.startswith("https://git.example.com/fax/docs/runbook.md#") for link in links)
+
+
+def _alerts(group: dict[str, Any]) -> list[dict[str, Any]]:
+    return [rule for rule in group["rules"] if "alert" in rule]
+
+
 def test_a_changed_policy_restarts_the_pods(rendered: dict[str, dict[str, Any]]) -> None:
     def checksums(title: str) -> set[str]:
         deployments = of_kind(rendered[title]["manifests"], "Deployment")
