@@ -70,6 +70,7 @@ async def test_holds_are_listed_whatever_became_of_their_indexes(store: Store, d
     assert [(line.hold.scope, line.jobs) for line in (await list_holds(store)).lines] == before
     for hold in await store.holds.all():
         await store.holds.release(hold.scope)
+    assert not await store._client.exists(KEYS.wide_holds, KEYS.holds_of_jobs, KEYS.first_holds)
     await store.holds.open("country:AQ", "config", "why")
     assert [line.hold.scope for line in (await list_holds(store)).lines] == ["country:AQ"]
 

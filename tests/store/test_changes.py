@@ -138,7 +138,7 @@ async def test_a_batch_that_was_started_while_its_change_was_checked_is_checked_
 
 async def test_a_batch_that_was_started_before_its_time_does_not_wait_for_it_again(db: StoreFixture) -> None:
     await db.running("a", 1, start_at_ms=db.ms + 60_000)
-    await db.batches.command("a", Command.START)
+    await db.batches.command("a", Command.START_NOW)
     await db.batches.command("a", Command.PAUSE)
     await changed(db, options=SENDER)
     await db.batches.command("a", Command.RESUME)

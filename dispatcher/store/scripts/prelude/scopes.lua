@@ -84,6 +84,10 @@ local function end_hold(scope)
   if not hold then return end
   redis.call('HDEL', KEY.holds, scope)
   note_hold(hold, -1)
+  -- indexes that did not agree with the holds begin anew
+  if redis.call('HLEN', KEY.holds) == 0 then
+    redis.call('UNLINK', KEY['holds:wide'], KEY['holds:jobs'], KEY['holds:first'])
+  end
   alone(tell_of_release, hold)
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()
