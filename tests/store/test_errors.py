@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.durability import Answer, Durability
@@ -17,6 +18,8 @@ from dispatcher.core.job import JobId
 from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.redis_server import EmbeddedServer
+from dispatcher.runtime import prepare_account
+from dispatcher.settings import Settings
 from dispatcher.store import client
 from dispatcher.store.errors import StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
 from dispatcher.store.store import Store
@@ -181,6 +184,9 @@ async def test_a_server_that_hides_its_configuration_is_judged_by_what_it_still_
     judgement = await store.check_settings()
     assert judgement.answer is Answer.UNVERIFIED
     assert len(judgement.unknown) == 4
+    with capture_logs() as log_lines:
+        await prepare_account(Settings(), store)
+    assert [(line["event"], line["durability"]) for line in log_lines] == [("Redis may lose data", "unverified")]
     await store.aclose()
 
 
