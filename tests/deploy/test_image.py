@@ -83,6 +83,7 @@ def test_its_packages_are_those_that_are_tested(name: str) -> None:
 
 
 def test_its_packages_are_all_that_the_servers_need() -> None:
+    """``./run lock`` locks them after a change of the project."""
     installed = locked(DEPLOY / "requirements.lock")
     tested = "\n".join(lock())
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
