@@ -26,6 +26,9 @@ from workers.scheduler import _MAX_INTERVAL_S
 #: seconds after which a process counts as stuck here; its loop touches its file each second
 MAX_AGE_S = BEAT_S + 0.5
 
+#: seconds that a process may take to start on a busy machine
+START_S = 60.0
+
 Start = Callable[..., tuple[Path, int]]
 
 
@@ -54,8 +57,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_each_process_of_a_worker_is_seen_also_while_redis_is_away(start: Start) -> None:
     folder, pid = start("worker", f"redis://127.0.0.1:{free_port()}")
-    until(lambda: {path.name for path in _files(folder)} == {"worker", "worker-0", "worker-1"})
-    until(lambda: not stuck(folder, MAX_AGE_S))
+    until(lambda: {path.name for path in _files(folder)} == {"worker", "worker-0", "worker-1"}, START_S)
+    until(lambda: not stuck(folder, MAX_AGE_S), START_S)
     stopped = pid, descendants(pid)[-1]
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
@@ -68,7 +71,7 @@ def test_each_process_of_a_worker_is_seen_also_while_redis_is_away(start: Start)
 
 def test_a_stopped_scheduler_is_seen(start: Start, redis_url: str) -> None:
     folder, pid = start("scheduler", redis_url)
-    until(lambda: len(_files(folder)) == 2)
+    until(lambda: len(_files(folder)) == 2, START_S)
     _take_a_turn(redis_url, folder)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: len(stuck(folder, MAX_AGE_S)) == 2)
@@ -79,7 +82,7 @@ def test_a_stopped_scheduler_is_seen(start: Start, redis_url: str) -> None:
 def test_web_is_seen_too(start: Start, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BULKFAX_PORT", str(free_port()))
     folder, pid = start("web", redis_url)
-    until(lambda: [path.name for path in _files(folder)] == ["web"])
+    until(lambda: [path.name for path in _files(folder)] == ["web"], START_S)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: stuck(folder, MAX_AGE_S))
     os.kill(pid, signal.SIGCONT)
