@@ -143,7 +143,7 @@ def folder(tmp_path: Path) -> Path:
 
 def pin(folder: Path, registry: str, *options: str) -> "subprocess.CompletedProcess[str]":
     """Run ``deploy/pin`` on a folder."""
-    command = [sys.executable, str(DEPLOY / "pin"), f"--folder={folder}", f"--mirror={registry}", *options]
+    command = [sys.executable, str(DEPLOY / "pin"), f"--folder={folder}", f"--registry={registry}", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
