@@ -182,6 +182,13 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
         raise SettingsError("; ".join(_sentence(dict(fault)) for fault in error.errors())) from error
 
 
+def log_format(env_file: Path = Path(".env")) -> str:
+    """Return ``BULKFAX_LOG_FORMAT``, also if other settings are wrong: to tell of them in that form."""
+    in_file = dotenv_values(env_file) if env_file.is_file() else {}
+    forms = {name.upper(): value for name, value in {**in_file, **os.environ}.items()}
+    return forms.get("BULKFAX_LOG_FORMAT") or "console"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveSetting:
     """A setting in force. Secrets are masked, also those in addresses; ``source`` says where the value comes from."""

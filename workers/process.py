@@ -8,7 +8,6 @@ SIGTERM or the end of the supervisor stops the process: it starts no more work, 
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
@@ -19,8 +18,7 @@ import structlog
 from dispatcher.alive import AliveFile
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy
-from dispatcher.core.visible import visible
-from dispatcher.logs import configure_logs
+from dispatcher.logs import configure_logs, report_failure
 from dispatcher.runtime import Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError, UnknownLayout
 from dispatcher.settings import Settings, SettingsError, load_settings
@@ -56,7 +54,7 @@ async def serve(
         UnknownLayout: the data in Redis has a layout that this version does not know.
     """
     settings = load_settings()
-    configure_logs(settings)
+    configure_logs(settings, process_name(identity.own_identity().name))
     stop = asyncio.Event()
     _listen(stop, lifeline)
     beat = asyncio.create_task(alive_file(settings, identity.own_identity().name).beat())
@@ -71,7 +69,12 @@ async def serve(
 
 def alive_file(settings: Settings, name: str) -> AliveFile:
     """Return the file that a worker process touches: ``worker-<slot>``."""
-    return AliveFile(settings.alive_dir, f"worker-{name.rpartition('/')[2]}")
+    return AliveFile(settings.alive_dir, process_name(name))
+
+
+def process_name(name: str) -> str:
+    """Return what a worker process is called in logs, in metrics and by its file: ``worker-<slot>``."""
+    return f"worker-{name.rpartition('/')[2]}"
 
 
 async def _work(runtime: Runtime, broker: QueueBroker, threads: Mapping[str, int], stop: asyncio.Event) -> None:
@@ -155,6 +158,6 @@ def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint, 
     try:
         asyncio.run(serve(lifeline, failpoint, door))
     except (SettingsError, UnknownLayout) as error:
-        print(visible(f"worker: {error}"), file=sys.stderr)  # noqa: T201  # logs may not be configured yet
+        report_failure("worker", str(error))
         return 1
     return 0

@@ -20,8 +20,7 @@ from dramatiq import Actor
 from dispatcher.alive import AliveFile
 from dispatcher.core.batch import Priority
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
-from dispatcher.core.visible import visible
-from dispatcher.logs import configure_logs
+from dispatcher.logs import configure_logs, report_failure
 from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
 from dispatcher.service.scheduling import DueTasks
@@ -183,7 +182,7 @@ async def serve(failpoint: FailpointHook = no_failpoint) -> None:
         StoreError: the store cannot be used.
     """
     settings = load_settings()
-    configure_logs(settings)
+    configure_logs(settings, "scheduler")
     async with open_runtime(settings, failpoint) as runtime, _exported(settings, runtime) as count_turn:
         queues = make_queues(settings)
         scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues, count_turn)
@@ -225,7 +224,7 @@ def main() -> int:
     try:
         asyncio.run(serve())
     except (SettingsError, StoreError) as error:
-        print(visible(f"scheduler: {error}"), file=sys.stderr)  # noqa: T201  # logs may not be configured yet
+        report_failure("scheduler", str(error))
         return 1
     return 0
 

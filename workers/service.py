@@ -31,7 +31,7 @@ def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpo
         policy: Its time limits decide how long a process may take to stop.
         failpoint: Called at the failpoints, for tests.
     """
-    configure_logs(settings)
+    configure_logs(settings, "worker-supervisor")
 
     with identity.service_names(settings.redis_url, settings.worker_processes) as names:
         alive = AliveFile(settings.alive_dir, "worker")

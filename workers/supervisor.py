@@ -12,9 +12,7 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +20,6 @@ from typing import NoReturn
 
 import structlog
 
-from dispatcher.core.visible import visible
 from workers import identity
 from workers.identity import Identity
 
@@ -250,8 +247,8 @@ class Supervisor:
             for descriptor in (self._lifeline_writer, self._signal_reader, self._signal_writer):
                 os.close(descriptor)
             code = work()
-        except BaseException:  # noqa: BLE001  # the caller of the supervisor must not continue in two processes
-            print(visible(traceback.format_exc()), file=sys.stderr, flush=True)  # noqa: T201  # it ends at once
+        except BaseException:  # the caller of the supervisor must not continue in two processes
+            log.critical("an error ends a worker process", exc_info=True)
         finally:
             os._exit(code)
 

@@ -16,6 +16,8 @@ _NAME = HEADER.lower().encode()
 #: ids that are taken from a request; others are replaced, because they are written to the log and back to the client
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _ID_BYTES = 8
+#: methods of requests that change something: one that did is logged, with the key that may do so
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _STATE_KEY = "request_id"
 
 
@@ -64,8 +66,13 @@ class RequestIds:
         """Count and log a request by its route: addresses may contain fax numbers."""
         route = getattr(scope.get("route"), "path", "") or self._paths.get(scope.get("endpoint"), "")
         scope["app"].state.request_metrics.count(scope["method"], route, status, seconds)
-        write = log.warning if status >= 500 else log.debug
-        write("answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))
+        method = scope["method"]
+        changes = method in _CHANGING and route.startswith("/v1/") and status < 400
+        write = log.warning if status >= 500 else log.info if changes else log.debug
+        # the batch of a change exists; what another request calls a batch could be anything
+        batch = scope.get("path_params", {}).get("batch", "") if changes else ""
+        about = {"batch": batch} if batch else {}
+        write("answered", method=method, route=route, **about, status=status, seconds=round(seconds, 3))
 
 
 def _offered(scope: Scope) -> str:

@@ -6,8 +6,10 @@ Requests are checked before routing, so that one without a key learns nothing an
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 
+import structlog
 from fastapi import HTTPException
 from fastapi.security import HTTPBearer
 from pydantic import SecretStr
@@ -18,6 +20,10 @@ from dispatcher.api.problems import problem_of, problem_response
 from dispatcher.core.signatures import is_any_of
 from dispatcher.settings import Settings, SettingsError
 
+log = structlog.get_logger(__name__)
+
+#: hexadecimal digits of a key's hash that are its name in logs
+_NAME_DIGITS = 6
 #: for the OpenAPI document; ``Guard`` checks the key
 BEARER = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
 #: paths that need an API key; paths for probes, which may use any name; paths with signatures, which need neither key
@@ -61,6 +67,7 @@ class Guard:
         if scope["type"] == "http":
             refusal = _refusal(scope, scope["app"].state.runtime.settings)
             if refusal is not None:
+                _log_refusal(scope, refusal.status_code)
                 await problem_response(problem_of(refusal), refusal.headers)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -85,13 +92,35 @@ def _refusal(scope: Scope, settings: Settings) -> HTTPException | None:
 
 def has_key(headers: Headers, keys: Iterable[SecretStr]) -> bool:
     """Return whether a request carries one of these keys."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    offered = key.strip(" ") if scheme.lower() == "bearer" else ""
+    return _is_key(_offered(headers), keys)
+
+
+def _is_key(offered: str, keys: Iterable[SecretStr]) -> bool:
     return is_any_of(offered, [key.get_secret_value() for key in keys])
 
 
+def _offered(headers: Headers) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+@lru_cache(maxsize=64)
+def key_name(key: str) -> str:
+    """Return what a key is called in logs: too little of its hash to be of use to who looks for the key."""
+    return sha256(key.encode()).hexdigest()[:_NAME_DIGITS]
+
+
+def _log_refusal(scope: Scope, status: int) -> None:
+    """Log that somebody has no key that is valid, without anything that was offered as one."""
+    if status == 401:
+        client = scope.get("client") or ("",)
+        log.warning("an API key is missing or wrong", method=scope["method"], client=client[0])
+
+
 def _refusal_of_key(headers: Headers, settings: Settings) -> HTTPException | None:
-    if has_key(headers, settings.api_keys):
+    offered = _offered(headers)
+    if _is_key(offered, settings.api_keys):
+        structlog.contextvars.bind_contextvars(key=key_name(offered))
         return None
     return HTTPException(
         401,

@@ -23,7 +23,7 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  # the top: nothing reaches people as a stack trace
-        sys.exit(_report(error))
+        sys.exit(_report_as_json(error) if _is_service_in_json() else _report(error))
 
 
 def _command() -> None:
@@ -66,6 +66,25 @@ def _report(error: Exception) -> int:
 
     note("error: " + sentence_of(error).replace("\n", "\n  "))  # no text from outside begins a line
     return status
+
+
+def _is_service_in_json() -> bool:
+    """Return whether this is a service whose lines are read by programs, also before and after it serves."""
+    if len(sys.argv) != 2 or sys.argv[1] not in _SERVICES:
+        return False
+    from dispatcher.settings import log_format  # late, as all of the command line's parts
+
+    return log_format() == "json"
+
+
+def _report_as_json(error: Exception) -> int:
+    from dispatcher.cli.api_errors import sentence_of
+    from dispatcher.logs import report_failure
+
+    status = _known(error)
+    sentence = f"{type(error).__name__}: {error}" if status is None else sentence_of(error)
+    report_failure(sys.argv[1], sentence, None if status else error)
+    return status or FAILURE
 
 
 def _report_wrong_usage(error: Any) -> int:

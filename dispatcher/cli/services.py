@@ -114,7 +114,7 @@ async def _serve(settings: "Settings") -> None:
     from dispatcher.logs import configure_logs
     from dispatcher.runtime import open_runtime
 
-    configure_logs(settings)
+    configure_logs(settings, "web")
     async with open_runtime(settings, answers_people=True) as runtime:
         app = create_app(runtime)
         app.openapi()  # takes a tenth of a second, for which the first reader of it would hold up all others

@@ -1,9 +1,12 @@
 """Serves the metrics of a process that answers no other requests."""
 
+import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.registry import Collector
 
 from dispatcher.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
 
 
 def serve_metrics(metrics: Collector, settings: Settings) -> None:
@@ -15,9 +18,14 @@ def serve_metrics(metrics: Collector, settings: Settings) -> None:
     registry = CollectorRegistry()
     registry.register(metrics)
     try:
-        start_http_server(settings.metrics_port, settings.host, registry)
+        server, _ = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as error:
         raise SettingsError(
             f"BULKFAX_METRICS_PORT: port {settings.metrics_port} on {settings.host} cannot be listened on "
             f"({error.strerror}): choose another, or 0 for none"
         ) from error
+    server.handle_error = _log_failure  # type: ignore[method-assign,assignment]  # it would print the trace
+
+
+def _log_failure(*_: object) -> None:
+    log.warning("a scrape of the metrics broke off", exc_info=True)

@@ -6,6 +6,8 @@ A callback is acknowledged only after it is stored.
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 
+import structlog
+
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.settlement.callbacks import CallbackProof, shown_labels
 from dispatcher.service.batching import Batcher
@@ -15,6 +17,8 @@ from dispatcher.sinch.callback_url import is_genuine
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent, CallbackReader
 from dispatcher.sinch.errors import CallbackError
 from dispatcher.store.store import Store
+
+log = structlog.get_logger(__name__)
 
 #: counter of callbacks by result
 CALLBACKS = "callbacks"
@@ -66,6 +70,7 @@ class CallbackReceiver:
             StoreError: The event could not be stored. The provider delivers it again.
         """
         if not is_genuine(self._keys, job, attempt, signature):
+            log.warning("a callback was refused: the signature of its URL is wrong")
             await self._totals.count(CALLBACKS, ("forged",))
             raise Forged("the signature of this URL is wrong")
         try:

@@ -301,6 +301,7 @@ def _log_entry(job: JobId, entry: HistoryEntry, transition: Transition) -> None:
         attempt=entry.attempt,
         outcome=entry.outcome.value,
         category=entry.failure.category,
+        fax_id=transition.record.fax_id or entry.fax_id,
         state=transition.record.state.label,
         why=entry.why,
     )

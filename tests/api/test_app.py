@@ -376,7 +376,7 @@ async def test_metrics_of_the_process_count_requests_by_route_and_callbacks_by_r
         for series in (missing, refused, forged, failed, unreadable)
     }
     assert changes == {missing: 1, refused: 1, forged: 1, failed: 1, unreadable: 0}
-    assert "0101" not in after
+    assert "2025550101" not in after
 
 
 @pytest.mark.parametrize(

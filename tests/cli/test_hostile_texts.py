@@ -258,7 +258,7 @@ def log_hostile_lines() -> None:
     """Log texts and traces in both formats; it runs in a process of its own, because it configures logging."""
     for log_format in ("console", "json"):
         structlog.reset_defaults()
-        configure_logs(Settings.model_validate({"log_format": log_format}))
+        configure_logs(Settings.model_validate({"log_format": log_format}), "web")
         try:
             raise ValueError(ATTACK)
         except ValueError:

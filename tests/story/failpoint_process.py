@@ -46,7 +46,7 @@ async def web() -> None:
     from dispatcher.api.app import create_app
 
     settings = load_settings()
-    configure_logs(settings)
+    configure_logs(settings, "web")
     async with open_runtime(settings, failpoint_hook) as runtime:
         config = uvicorn.Config(create_app(runtime), host=settings.host, port=settings.port, log_level="warning")
         await uvicorn.Server(config).serve()

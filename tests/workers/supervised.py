@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import structlog
-
+from dispatcher.logs import configure_logs
+from dispatcher.settings import Settings
 from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 
@@ -65,10 +65,7 @@ WORK: dict[str, Callable[[Path, Identity, int], int]] = {
 
 
 def main() -> None:
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs(Settings.model_validate({"log_format": "json"}), "worker-supervisor")
     folder_name, work, stop_s, *names = sys.argv[1:]
     folder = Path(folder_name)
     plan = SupervisorPlan(

@@ -47,7 +47,7 @@ class SupervisorProcess:
     def log(self) -> list[dict[str, Any]]:
         """Return the log entries of the supervisor."""
         lines = (self.folder / "log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) for line in lines if line.startswith("{") and '"started"' not in line]
 
     def stop(self) -> int:
         """Stop the supervisor and return its exit status."""
