@@ -117,12 +117,21 @@ OUTAGES = (
 )
 MORE_OUTAGES = (
     Outage(
-        name="503 to every send", alert="BulkfaxHeld", begin=_play_scenario('requests = "503_before"'), end=_recover
+        name="503 to every send",
+        alert="BulkfaxProviderOutage",
+        begin=_play_scenario('requests = "503_before"'),
+        end=_recover,
     ),
     Outage(
         name="connections to the provider break",
-        alert="BulkfaxHeld",
+        alert="BulkfaxProviderOutage",
         begin=_play_scenario('requests = "drop_before"'),
+        end=_recover,
+    ),
+    Outage(
+        name="the provider answers too late",
+        alert="BulkfaxProviderOutage",
+        begin=_play_scenario('requests = "stall_before"'),
         end=_recover,
     ),
     Outage(

@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,16 +84,18 @@ class Page:
 class Monitoring:
     """Prometheus, Alertmanager and a receiver of alerts, as a context manager."""
 
-    def __init__(self, folder: Path, target: str, *, divisor: int = 1) -> None:
+    def __init__(self, folder: Path, target: str, *, processes: Sequence[str] = (), divisor: int = 1) -> None:
         """Create the processes without starting them.
 
         Args:
             folder: Folder of configuration, data and logs.
             target: URL of the web process, which is scraped for the totals of the installation and its own metrics.
+            processes: Host and port of further processes, which are scraped for their own metrics.
             divisor: Divides all times of rules, scraping and grouping.
         """
         self._folder = folder
         self._target = target.removeprefix("http://")
+        self._others = processes
         self._divisor = divisor
         self.pages: list[Page] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(self.pages))
@@ -120,6 +122,13 @@ class Monitoring:
         response = read_json(f"{self._url}/api/v1/query?{urlencode({'query': expression})}")
         samples: list[dict[str, Any]] = response["data"]["result"]
         return samples
+
+    def query_range(self, expression: str, start_s: float, end_s: float, step_s: float) -> list[dict[str, Any]]:
+        """Evaluate an expression at many times, in seconds since 1970, and return the resulting series."""
+        query = {"query": expression, "start": start_s, "end": end_s, "step": step_s}
+        response = read_json(f"{self._url}/api/v1/query_range?{urlencode(query)}")
+        series: list[dict[str, Any]] = response["data"]["result"]
+        return series
 
     def firing(self) -> set[str]:
         """Return the names of the alerts that fire now, whether or not Alertmanager has sent them."""
@@ -188,13 +197,14 @@ class Monitoring:
         interval = divide_duration(f"{_SCRAPE_S:.0f}s", self._divisor)
         manager = {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
         targets = [{"targets": [self._target]}]
+        every = [{"targets": [self._target, *self._others]}]
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [manager]},
             "scrape_configs": [
                 {"job_name": "bulkfax", "metrics_path": "/metrics/installation", "static_configs": targets},
-                {"job_name": "bulkfax-processes", "static_configs": targets},
+                {"job_name": "bulkfax-processes", "static_configs": every},
             ],
         }
 

@@ -11,6 +11,7 @@ from typing import Self
 from benchmarks.cluster import bench_cluster, draft
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
+from dispatcher.local.ports import free_port
 from dispatcher.local.services import PROGRAM
 from dispatcher.local.supervisor import Process
 
@@ -36,6 +37,7 @@ class RecoveryCluster:
         schedulers: int = 1,
         scenario: str = "",
         policy: Path | None = None,
+        metrics: bool = False,
     ) -> None:
         """Create the cluster without starting it.
 
@@ -47,6 +49,7 @@ class RecoveryCluster:
             schedulers: Number of schedulers.
             scenario: Scenario of the emulator (TOML).
             policy: Path of a policy file.
+            metrics: Whether schedulers and workers export metrics.
         """
         folder = setting.new_folder("recovery")
         (folder / "scenario.toml").write_text(scenario)
@@ -62,6 +65,8 @@ class RecoveryCluster:
             settings=env,
         )
         self._counts = {"scheduler": schedulers, "worker": services}
+        names = [_name(program, index) for program, count in self._counts.items() for index in range(count)]
+        self._metrics_ports = {name: free_port() for name in names} if metrics else {}
         self.schedulers: list[Process] = []
         self.workers: list[Process] = []
 
@@ -84,6 +89,11 @@ class RecoveryCluster:
     def web(self) -> Process:
         """The web process."""
         return self.local.processes["web"]
+
+    @property
+    def metrics_addresses(self) -> list[str]:
+        """Host and port at which schedulers and workers export their metrics."""
+        return [f"127.0.0.1:{port}" for port in self._metrics_ports.values()]
 
     def send(self, jobs: int) -> None:
         """Start a batch with ``jobs`` recipients, and wait until its first fax is accepted."""
@@ -126,8 +136,10 @@ class RecoveryCluster:
         return processes
 
     def _process(self, program: str, index: int, settings: Mapping[str, str]) -> Process:
-        name = f"{program}-{index + 1}"
+        name = _name(program, index)
         env = {**self.local.env, **settings}
+        if name in self._metrics_ports:
+            env["BULKFAX_METRICS_PORT"] = str(self._metrics_ports[name])
         return Process(name, [*PROGRAM, program], env=env, cwd=self.local.folder, log=self.local.folder / f"{name}.log")
 
     def _stop(self) -> None:
@@ -137,6 +149,10 @@ class RecoveryCluster:
         for process in processes:
             process.stop()
         self.local.stop()
+
+
+def _name(program: str, index: int) -> str:
+    return f"{program}-{index + 1}"
 
 
 def kill(processes: Sequence[Process]) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from generators import api_reference, async_client, metrics_reference
+from grafana import files
 
 #: the generated files, each with what makes its text
 GENERATED: Mapping[Path, Callable[[], str]] = {
     api_reference.PATH: api_reference.reference,
     metrics_reference.PATH: metrics_reference.reference,
     **async_client.GENERATED,
+    **files.GENERATED,
 }
 
 

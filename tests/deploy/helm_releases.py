@@ -35,6 +35,8 @@ _QUEUE = {
     "external": {"metric": {"name": "sends_needed"}, "target": {"type": "AverageValue", "averageValue": "40"}},
 }
 
+#: addresses of the runbook and of Grafana
+RUNBOOK, GRAFANA = "https://wiki.example.com/fax/runbook", "https://grafana.example.com/ops/"
 #: by title: what Helm must render
 ACCEPTED: dict[str, dict[str, Any]] = {
     "defaults": release({}),
@@ -182,12 +184,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         {
             "serviceMonitor": _MONITOR,
             "podMonitor": _MONITOR,
-            "prometheusRule": {
-                "enabled": True,
-                "labels": {"role": "alerts"},
-                "runbookPrefix": "https://git.example.com/fax/",
-            },
+            "prometheusRule": {"enabled": True, "labels": {"role": "alerts"}},
             "dashboards": {"enabled": True, "annotations": {"k8s-sidecar-target-directory": "/tmp/fax"}},
+            "runbookUrl": RUNBOOK,
+            "grafanaUrl": GRAFANA,
         }
     ),
     "doctor": release({"doctor": {"enabled": True, "provider": True, "schedule": "*/30 6-18 * * MON-FRI"}}),
@@ -201,6 +201,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt name below": ({"worker": {"proceses": 2}}, "proceses"),
     "a component without that value": ({"web": {"autoscaling": {}}}, "autoscaling"),
     "no secret": ({"existingSecret": ""}, "existingSecret"),
+    "no address of the runbook": ({"runbookUrl": "wiki"}, "runbookUrl"),
     "no address": ({"settings": {"publicUrl": "fax.example.com"}}, "publicUrl"),
     "a rate of nothing": ({"settings": {"ratePerSecond": 0}}, "ratePerSecond"),
     "a Redis that may lose anything": ({"settings": {"redisDurability": "never"}}, "redisDurability"),
@@ -235,10 +236,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a peer of nobody": ({"networkPolicy": {"webFrom": [{}]}}, "webFrom"),
     "an interval of nothing": ({"serviceMonitor": {"interval": "15"}}, "interval"),
     "an unknown relabeling": ({"podMonitor": {"relabelings": [{"target": "x"}]}}, "relabelings"),
-    "a prefix without its end": (
-        {"prometheusRule": {"runbookPrefix": "https://git.example.com/fax"}},
-        "runbookPrefix",
-    ),
     "no time": ({"doctor": {"schedule": "daily"}}, "schedule"),
     "a memory of words": ({"web": {"resources": {"requests": {"memory": "much"}}}}, "memory"),
     "a strategy of Helm": ({"web": {"strategy": {"type": "OnDelete"}}}, "strategy"),

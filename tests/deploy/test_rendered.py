@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from dispatcher.settings import load_settings
+from grafana.files import with_addresses
 from tests.deploy import helm_releases
-from tests.deploy.helm_releases import ACCEPTED, REFUSED
+from tests.deploy.helm_releases import ACCEPTED, GRAFANA, REFUSED, RUNBOOK
 from tests.grafana.expressions import all_expressions, metrics_read
 
 Manifest = dict[str, Any]
@@ -231,15 +232,13 @@ def test_dashboards_and_rules_are_those_of_grafana(rendered: dict[str, dict[str,
     assert of_kind(manifests, "PrometheusRule")[0]["spec"] == rules
 
 
-def test_alerts_lead_to_the_runbook_where_it_is_served(rendered: dict[str, dict[str, Any]]) -> None:
-    [rules] = of_kind(rendered["monitoring"]["manifests"], "PrometheusRule")
-    links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in _alerts(group)]
-    assert links
-    assert all(link.startswith("https://git.example.com/fax/docs/runbook.md#") for link in links)
-
-
-def _alerts(group: dict[str, Any]) -> list[dict[str, Any]]:
-    return [rule for rule in group["rules"] if "alert" in rule]
+def test_dashboards_and_rules_lead_to_addresses_of_ones_own(rendered: dict[str, dict[str, Any]]) -> None:
+    manifests = rendered["monitoring"]["manifests"]
+    files = with_addresses(runbook=RUNBOOK, grafana=GRAFANA)
+    boards = {name: text for config in of_kind(manifests, "ConfigMap") for name, text in config["data"].items()}
+    for name, text in boards.items():
+        assert json.loads(text) == json.loads(files[f"dashboards/{name}"])
+    assert of_kind(manifests, "PrometheusRule")[0]["spec"] == yaml.safe_load(files["rules/bulkfax.yaml"])
 
 
 def test_a_changed_policy_restarts_the_pods(rendered: dict[str, dict[str, Any]]) -> None:

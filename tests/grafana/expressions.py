@@ -1,8 +1,8 @@
-"""Reads the PromQL expressions of dashboard and rules, and the series that they use."""
+"""Reads the PromQL expressions of dashboards and rules, and the series that they use."""
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,43 @@ import yaml
 from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, SubqueryExpr, VectorSelector
 
 GRAFANA = Path(__file__).parent.parent.parent / "grafana"
-_VARIABLES = {"$__rate_interval": "1m", "$__range": "1h"}
+#: the job of the installation in expressions whose variables have values
+JOB = "bulkfax"
+_VALUES = {
+    "${job}": JOB,
+    "$job": JOB,
+    "$batch": ".*",
+    "$__rate_interval": "1m",
+    "$__interval": "1m",
+    "$__range": "1h",
+}
 
 
 @cache
-def dashboard() -> dict[str, Any]:
-    """Return the committed dashboard."""
-    document: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "bulkfax.json").read_text(encoding="utf-8"))
-    return document
+def dashboards() -> dict[str, dict[str, Any]]:
+    """Return the committed dashboards, by the names of their files without the ending."""
+    paths = sorted((GRAFANA / "dashboards").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
-def panels() -> list[dict[str, Any]]:
-    """Return all panels except rows, which are only headings."""
-    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+def panels() -> list[tuple[str, dict[str, Any]]]:
+    """Return all panels with the names of their dashboards, except rows, which are only headings."""
+    return [
+        (name, panel)
+        for name, dashboard in dashboards().items()
+        for panel in dashboard["panels"]
+        if panel["type"] != "row"
+    ]
 
 
 def panel_expressions() -> list[str]:
     """Return the expressions of all panels."""
-    return [target["expr"] for panel in panels() for target in panel["targets"]]
+    return [target["expr"] for _, panel in panels() for target in panel["targets"]]
+
+
+def annotation_expressions() -> list[str]:
+    """Return the expressions of the annotations of all dashboards."""
+    return [mark["expr"] for dashboard in dashboards().values() for mark in dashboard["annotations"]["list"]]
 
 
 @cache
@@ -39,8 +58,13 @@ def rules() -> list[dict[str, Any]]:
 
 
 def all_expressions() -> list[str]:
-    """Return the expressions of panels and rules."""
-    return [*panel_expressions(), *(rule["expr"] for rule in rules())]
+    """Return the expressions of panels, annotations and rules."""
+    return [*panel_expressions(), *annotation_expressions(), *(rule["expr"] for rule in rules())]
+
+
+def with_values(expression: str) -> str:
+    """Return an expression with values in place of Grafana's variables."""
+    return reduce(lambda text, name: text.replace(name, _VALUES[name]), _VALUES, expression)
 
 
 def parse(expression: str) -> Expr:
@@ -49,9 +73,7 @@ def parse(expression: str) -> Expr:
     Raises:
         ValueError: The expression is not valid PromQL.
     """
-    for variable, value in _VARIABLES.items():
-        expression = expression.replace(variable, value)
-    return promql_parser.parse(expression)
+    return promql_parser.parse(with_values(expression))
 
 
 def subexpressions(expression: Expr) -> list[Expr]:

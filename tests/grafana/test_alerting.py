@@ -60,7 +60,7 @@ def numbers(rules: dict[str, Any]) -> list[float]:
 
 def test_every_time_of_our_rules_is_divided_and_no_share_or_count() -> None:
     rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    seconds = [60, 60, 10, 60, 60, 60, 3600, 10, 3600]
+    seconds = [60, 60, 10, 60, 60, 60, 3600, 3600, 10, 3600]
     before, after = numbers(rules), numbers(divide_rules(rules, DIVISOR))
     assert [
         number for number, other in zip(before, after, strict=True) if other == number / DIVISOR != number

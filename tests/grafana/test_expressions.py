@@ -1,46 +1,40 @@
-"""Tests that dashboard and rules read metrics that bulkfax exports, and are correct with several web processes."""
+"""Tests that dashboards and rules read metrics that bulkfax exports, and are correct with several web processes."""
 
 import re
-from collections.abc import AsyncIterator
+from functools import cache
+from pathlib import Path
 
 import pytest
+from promql_parser import AggregateExpr
 
-from dispatcher.core.policy.policy import Policy
 from dispatcher.metrics.installation import Exposition
-from dispatcher.store.store import Store
-from tests.grafana.expressions import all_expressions, first_aggregations, metrics_read, parse, rules
+from tests.grafana.expressions import all_expressions, first_aggregations, metrics_read, parse, rules, subexpressions
 
 #: series that Prometheus itself adds
-PROMETHEUS_SERIES = {"up"}
+PROMETHEUS_SERIES = {"up", "ALERTS"}
+METRICS = Path(__file__).parent.parent.parent / "docs" / "metrics.md"
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+@cache
+def exported() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the series of the installation, and those of processes, from the generated description of all metrics."""
+    _, installation, *processes = re.split(r"^## .*$", METRICS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return series_of(installation), series_of("".join(processes))
 
 
-@pytest.fixture
-async def store(redis_url: str) -> AsyncIterator[Store]:
-    store = Store(redis_url, Policy(), documents_max_bytes=1_000_000)
-    await store.rate_limiter.set_ceiling(10.0)
-    yield store
-    await store.aclose()
-
-
-def series_of(text: str) -> set[str]:
-    """Return the names of all series that the TYPE lines of an exposition declare."""
-    names = set()
-    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
+def series_of(text: str) -> frozenset[str]:
+    """Return the names of all series that the rows of a table of metrics describe."""
+    names = set[str]()
+    for name, kind in re.findall(r"^\| `(\w+)` \| (\w+) \|", text, re.MULTILINE):
         names |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"} if kind == "histogram" else {name}
-    return names
+    return frozenset(names)
 
 
-@pytest.mark.anyio
-async def test_every_metric_that_is_read_is_exported_by_the_service(store: Store) -> None:
-    exported = series_of((await Exposition().text(store, 512)).decode())
+def test_every_metric_that_is_read_is_exported_by_the_service() -> None:
+    installation, processes = exported()
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     read = {name for expression in all_expressions() for name in metrics_read(expression)}
-    assert read - exported - recorded - PROMETHEUS_SERIES == set()
+    assert read - installation - processes - recorded - PROMETHEUS_SERIES == set()
 
 
 @pytest.mark.parametrize("expression", sorted(set(all_expressions())))
@@ -50,10 +44,18 @@ def test_an_expression_is_promql(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", sorted(set(all_expressions())))
 def test_web_processes_export_the_same_totals_so_they_are_never_added_up(expression: str) -> None:
-    aggregations = {
-        (name, operator) for name, operator in first_aggregations(expression) if name.startswith("bulkfax_")
-    }
-    assert {operator for _, operator in aggregations} <= {"max"}
+    """Metrics of processes may be added up."""
+    installation, _ = exported()
+    operators = {operator for name, operator in first_aggregations(expression) if name in installation}
+    assert operators <= {"max"}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_installations_in_the_same_prometheus_are_told_apart(rule: dict[str, str]) -> None:
+    for node in subexpressions(parse(rule["expr"])):
+        if isinstance(node, AggregateExpr):
+            assert node.modifier is not None, rule["expr"]
+            assert "job" in node.modifier.labels, rule["expr"]
 
 
 def test_counters_of_one_process_never_go_back() -> None:

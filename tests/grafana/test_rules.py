@@ -1,6 +1,5 @@
 """Tests that alerts have a name, a severity and a section in the runbook, and that the rules pass their examples."""
 
-import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -10,22 +9,18 @@ import pytest
 import yaml
 
 from dispatcher.core.policy.policy import Policy
-from tests.grafana.expressions import GRAFANA, metrics_read, rules
+from tests.grafana.expressions import GRAFANA, all_expressions, dashboards, metrics_read, rules
+from tests.grafana.markdown import anchors
 from tests.grafana.programs import prometheus_program
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
+EXAMPLES = sorted((GRAFANA / "rules").glob("*.test.yaml"))
 RECORDS = [rule for rule in rules() if "record" in rule]
 
 
 def name_of(rule: dict[str, Any]) -> str:
     """Return the name of an alerting or recording rule."""
     return str(rule.get("alert") or rule.get("record"))
-
-
-def headings(path: Path) -> set[str]:
-    """Return the anchors that GitHub generates from the headings of a Markdown file."""
-    lines = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def test_rules_have_names_of_their_own() -> None:
@@ -44,11 +39,18 @@ def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> 
 def test_an_alert_leads_to_its_section_of_the_runbook(rule: dict[str, Any], repository: Path) -> None:
     path, anchor = rule["annotations"]["runbook_url"].split("#")
     assert anchor == rule["alert"].lower()
-    assert anchor in headings(repository / path)
+    assert anchor in anchors(repository / path)
 
 
-def test_every_recorded_series_is_used_by_another_rule() -> None:
-    used = {name for rule in rules() for name in metrics_read(rule["expr"])}
+@pytest.mark.parametrize("rule", ALERTS, ids=name_of)
+def test_an_alert_leads_to_a_dashboard_of_its_installation(rule: dict[str, Any]) -> None:
+    path, query = rule["annotations"]["dashboard_url"].split("?")
+    assert path.removeprefix("d/") in dashboards()
+    assert query == "var-job={{ $labels.job | urlquery }}"
+
+
+def test_every_recorded_series_is_used() -> None:
+    used = {name for expression in all_expressions() for name in metrics_read(expression)}
     assert {rule["record"] for rule in RECORDS} <= used
 
 
@@ -67,8 +69,8 @@ def test_provisioning_files_are_of_the_form_that_grafana_reads(name: str) -> Non
 @cache
 def examples() -> list[tuple[str, bool]]:
     """Return the alerts of the promtool examples, and whether each fires. Reading them takes a third of a second."""
-    document = yaml.safe_load((GRAFANA / "rules" / "bulkfax.test.yaml").read_text(encoding="utf-8"))
-    checks = [check for case in document["tests"] for check in case["alert_rule_test"]]
+    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES]
+    checks = [check for document in documents for case in document["tests"] for check in case["alert_rule_test"]]
     return [(check["alertname"], bool(check["exp_alerts"])) for check in checks]
 
 
@@ -84,6 +86,6 @@ def test_the_search_for_an_unclear_send_ends_before_the_alert_fires() -> None:
 
 def test_the_rules_do_what_their_examples_say() -> None:
     promtool = prometheus_program("promtool")
-    command = [promtool, "test", "rules", str(GRAFANA / "rules" / "bulkfax.test.yaml")]
+    command = [promtool, "test", "rules", *map(str, EXAMPLES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
