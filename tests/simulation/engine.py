@@ -331,7 +331,7 @@ class ProcessSlot:
             mock.patch("dispatcher.store.store.connect", return_value=client),
             mock.patch("dispatcher.store.store.Scripts", self._scripts),
         ):
-            store = Store(engine.settings.redis_url, POLICY, documents_max_bytes=1_000_000)
+            store = Store(engine.settings.redis_url, POLICY, documents_max_bytes=1_000_000, durability=None)
         return assemble(
             settings=engine.settings,
             policy=POLICY,
