@@ -69,7 +69,7 @@ _NOW = (
         title="Inbox",
         description="Age of the oldest callback that is stored but not settled.",
         unit="s",
-        expr=level("bulkfax_oldest_inbox_event_seconds"),
+        expr=f"clamp_min({level('bulkfax_oldest_inbox_event_seconds')}, 0)",
         red_from=60,
         width=3,
         alert="BulkfaxInboxOld",
@@ -83,8 +83,8 @@ _NOW = (
         alert="BulkfaxRedisFillsUp",
     ),
     Number(
-        title="Redis keeps what it acknowledged",
-        description="What the settings of Redis say: yes, no, or that it does not tell enough.",
+        title="Durable",
+        description="Whether the settings of Redis keep what it acknowledged: yes, no, or it does not tell enough.",
         expr=f"{_SAFE} - {_UNSAFE}",
         orange_below=1,
         red_below=0,
@@ -93,7 +93,8 @@ _NOW = (
         alert="BulkfaxDurabilityLost",
     ),
     Number(
-        title="Unforeseen errors",
+        title="Errors",
+        decimals=0,
         description="Messages of this time range that failed in a way that nobody foresaw.",
         expr=process_total("bulkfax_messages_total", 'result="failed"'),
         red_from=1,
@@ -253,6 +254,8 @@ _API = (
     Ranking(
         title="Refused and failed requests by route",
         description="Requests of this time range that were answered with 4xx or 5xx.",
+        unit="locale",
+        decimals=0,
         expr=top(10, process_total(_REQUESTS, 'status=~"4xx|5xx"', by="method, route, status")),
         legend="{{status}} {{method}} {{route}}",
     ),

@@ -23,6 +23,8 @@ _NOW = (
     Number(
         title="Failed jobs",
         description="Jobs that failed for good in this time range.",
+        unit="locale",
+        decimals=0,
         expr=added(total(*_FAILED, by=_ENDED)),
         width=4,
         alert="BulkfaxFailuresFast",
@@ -30,6 +32,8 @@ _NOW = (
     Number(
         title="Expired jobs",
         description="Jobs whose batch missed its deadline in this time range.",
+        unit="locale",
+        decimals=0,
         expr=added(total("bulkfax_jobs_final_total", 'state="expired"', by=_ENDED)),
         red_from=1,
         width=4,
@@ -38,6 +42,8 @@ _NOW = (
     Number(
         title="Failed attempts",
         description="Attempts that failed, were refused or were not found in this time range. Most are retried.",
+        unit="locale",
+        decimals=0,
         expr=added(total("bulkfax_failures_total", by="category")),
         width=4,
     ),
@@ -51,12 +57,16 @@ _NOW = (
     Number(
         title="Suppressed",
         description="Jobs that were cancelled in this time range because their number is on the do-not-fax list.",
+        unit="locale",
+        decimals=0,
         expr=total("bulkfax_jobs_final_total", 'category="suppressed"'),
         width=4,
     ),
     Number(
         title="Dead numbers",
         description="Calls of this time range that proved a number dead.",
+        unit="locale",
+        decimals=0,
         expr=added(total("bulkfax_dead_numbers_total", by="result")),
         width=4,
     ),
@@ -80,6 +90,8 @@ _CATEGORIES = (
     Ranking(
         title="Most frequent categories",
         description="Failed attempts of this time range, by category.",
+        unit="locale",
+        decimals=0,
         expr=top(12, total("bulkfax_failures_total", by="category")),
         legend="{{category}}",
     ),
@@ -87,12 +99,16 @@ _CATEGORIES = (
         title="Most frequent codes",
         description="Failures of this time range by the provider's error type and code, or by HTTP status. "
         "bulkfax policy explain TYPE CODE says what one means.",
+        unit="locale",
+        decimals=0,
         expr=top(12, total("bulkfax_failure_codes_total", by="error_type, error_code")),
         legend="{{error_type}} {{error_code}}",
     ),
     Ranking(
         title="Countries with most failures",
         description="Failed attempts of this time range, by country of the number.",
+        unit="locale",
+        decimals=0,
         expr=top(12, _COUNTRY_FAILED),
         legend="{{country}}",
     ),

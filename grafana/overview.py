@@ -82,7 +82,7 @@ _NOW = (
         title="Inbox",
         description="Age of the oldest callback that is stored but not settled.",
         unit="s",
-        expr=level("bulkfax_oldest_inbox_event_seconds"),
+        expr=f"clamp_min({level('bulkfax_oldest_inbox_event_seconds')}, 0)",
         red_from=60,
         width=3,
         more="engine",
@@ -91,6 +91,7 @@ _NOW = (
     Number(
         title="Doubled",
         description="Jobs for which the provider accepted a fax while an earlier one was unfinished or delivered.",
+        decimals=0,
         expr=total("bulkfax_doubled_total"),
         red_from=1,
         width=3,

@@ -42,6 +42,8 @@ class Shape:
     title: str
     description: str
     unit: str = "short"
+    #: decimal places; None: as many as there is room for. Prometheus extrapolates counts, which are whole
+    decimals: int | None = None
     width: int = 8
     #: the dashboard that shows more: the end of its uid
     more: str = ""
@@ -109,6 +111,8 @@ class Counts(Shape):
     """How many there were in each interval, as bars upon each other. The legend is a table with the totals."""
 
     lines: Sequence[Line]
+    unit: str = "locale"
+    decimals: int | None = 0
 
     def builder(self) -> Builder:
         """Return what Grafana draws."""
@@ -229,6 +233,8 @@ def _query(line: Line, number: int) -> prometheus.Dataquery:
 
 
 def _with_links(panel: Built, shape: Shape) -> Built:
+    if shape.decimals is not None:
+        panel.decimals(shape.decimals)
     links: list[cog.Builder[models.DashboardLink]] = []
     if shape.more:
         links.append(_link(f"Dashboard {shape.more}", f"/d/bulkfax-{shape.more}?{SAME}"))

@@ -61,12 +61,16 @@ _NOW = (
     Number(
         title="Pages",
         description="Pages that arrived in this time range.",
+        unit="locale",
+        decimals=0,
         expr=total("bulkfax_pages_total"),
         width=4,
     ),
     Number(
         title="Forged callbacks",
         description="Callbacks with a wrong signature in this time range.",
+        unit="locale",
+        decimals=0,
         expr=total("bulkfax_callbacks_total", 'result="forged"'),
         orange_from=1,
         width=4,
@@ -190,6 +194,7 @@ _PAGES = (
     Counts(
         title="Cost",
         description="What the provider charged for faxes, in units of the currency.",
+        decimals=2,
         lines=[Line(expr=live(counts("bulkfax_cost_total", by="currency")), legend="{{currency}}")],
     ),
     Graph(

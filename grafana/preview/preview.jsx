@@ -1,6 +1,6 @@
 // Draws the panels of a dashboard with Grafana's own components. window.DASHBOARD holds the dashboard and its data.
 import { createTheme, FieldType, getDisplayProcessor, getFieldDisplayName, toDataFrame, dateTime } from '@grafana/data';
-import { BarGauge, BigValue, BigValueColorMode, BigValueGraphMode, PanelChrome, Table, ThemeContext, TimeSeries } from '@grafana/ui';
+import { BarGauge, BigValue, BigValueColorMode, BigValueGraphMode, PanelChrome, ThemeContext, TimeSeries } from '@grafana/ui';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import { MemoryRouter } from 'react-router-dom';
@@ -94,19 +94,32 @@ function Bars({ panel, width, height }) {
   });
 }
 
-function Cells({ panel, width, height }) {
+// Grafana's own table needs a scroll bar that cannot be bundled.
+function Cells({ panel, width }) {
   if (!panel.rows.length) return <Nothing text={panel.fieldConfig.defaults.noValue ?? 'No data'} />;
   const units = Object.fromEntries(panel.fieldConfig.overrides.map(({ matcher, properties }) => [matcher.options, properties]));
-  const frame = toDataFrame({
-    fields: panel.columns.map((name) => ({
-      name,
-      type: typeof panel.rows[0][name] === 'string' ? FieldType.string : FieldType.number,
-      values: panel.rows.map((row) => row[name] ?? null),
-      config: { unit: units[name]?.find(({ id }) => id === 'unit')?.value, custom: { align: 'auto', filterable: false } },
-    })),
-  });
-  frame.fields.forEach((field) => displayed(field, { color: { mode: 'fixed' } }));
-  return <Table data={frame} width={width} height={height} />;
+  const shown = (name, value) => {
+    if (value === undefined || value === null) return '';
+    const unit = units[name]?.find(({ id }) => id === 'unit')?.value;
+    const field = { name, type: FieldType.number, values: [value], config: { unit } };
+    const { prefix = '', text, suffix = '' } = getDisplayProcessor({ field, theme, timeZone: 'utc' })(value);
+    return `${prefix}${text}${suffix}`;
+  };
+  const cell = { textAlign: 'left', padding: '5px 10px', borderBottom: `1px solid ${theme.colors.border.weak}` };
+  return (
+    <table style={{ width, borderCollapse: 'collapse' }}>
+      <thead><tr>{panel.columns.map((name) => <th key={name} style={{ ...cell, fontWeight: 500 }}>{name}</th>)}</tr></thead>
+      <tbody>
+        {panel.rows.map((row, number) => (
+          <tr key={number}>
+            {panel.columns.map((name) => (
+              <td key={name} style={cell}>{typeof row[name] === 'string' ? row[name] : shown(name, row[name])}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
 }
 
 function Nothing({ text }) {

@@ -30,8 +30,8 @@ for (const name of readdirSync(data).filter((file) => file.endsWith('.json'))) {
   page.on('pageerror', (error) => console.error(name, error.message));
   const boot = 'window.grafanaBootData = { settings: { featureToggles: {} }, user: {}, navTree: [] };';
   const html = join(data, `${basename(name, '.json')}.html`);
-  const style = 'body { margin: 0; background: #111217; font: 14px Inter, DejaVu Sans, sans-serif; color: #ccccdc }';
-  writeFileSync(html, `<!doctype html><meta charset="utf-8"><style>${style}</style><div id="root"></div>
+  const style = 'button { background: none; border: 0; color: inherit; font: inherit } body { margin: 0; background: #111217; font: 14px Inter, DejaVu Sans, sans-serif; color: #ccccdc }';
+  writeFileSync(html, `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="bundle.css"><style>${style}</style><div id="root"></div>
     <script>${boot} window.DASHBOARD = ${readFileSync(join(data, name), 'utf8')};</script>
     <script src="bundle.js"></script>`);
   await page.goto(`file://${html}`);
