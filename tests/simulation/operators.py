@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -10,7 +9,6 @@ from dispatcher.core.batch import Command
 from dispatcher.core.limits.allowance import Period
 from dispatcher.runtime import Runtime
 from dispatcher.service.account import change_limits, forget_changes, release_hold, unblock_account
-from dispatcher.service.errors import Missing
 from dispatcher.store.errors import StoreError
 from tests.simulation.engine import Engine
 from tests.simulation.faults import OPERATOR_FAULTS, PROCESS_FAULTS, Fault
@@ -115,8 +113,7 @@ class FaultInjector:
 async def release(runtime: Runtime, max_holds: int = 1000) -> None:
     """Release holds as an operator does, the oldest first."""
     for hold in (await runtime.store.holds.all())[:max_holds]:
-        with suppress(Missing):  # the hold ended meanwhile
-            await release_hold(runtime.store, hold.scope)
+        await release_hold(runtime.store, hold.scope)
 
 
 async def unblock(runtime: Runtime) -> None:
