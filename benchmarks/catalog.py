@@ -15,6 +15,7 @@ from benchmarks import (
     growth,
     idle,
     memory,
+    metrics,
     numbers,
     pace,
     query,
@@ -82,6 +83,11 @@ _ALL = (
     ),
     Bench(name="growth", description="cost per job at the beginning and at the end of a batch", measure=growth.measure),
     Bench(name="query", description="API queries about a million-row batch", measure=query.measure),
+    Bench(
+        name="metrics",
+        description="scrapes with a million waiting jobs; processor time of counts and log lines for each fax",
+        measure=metrics.measure,
+    ),
     Bench(name="emulator", description="faxes per second that the emulator accepts", measure=emulator.measure),
 )
 

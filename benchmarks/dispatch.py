@@ -66,7 +66,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def _run(setting: Setting, kind: str, load: Load) -> dict[str, float]:
-    run = _bare(setting, load) | _ours(setting, load)
+    run = _bare(setting, load) | ours(setting, load)
     run |= {library: _peer(setting, library, load) for library in LIBRARIES}
     run["ratio"] = run["ours"] / run["bare"]
     run["more cpu"] = run["ours cpu"] - run["bare cpu"]
@@ -129,7 +129,8 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
         }
 
 
-def _ours(setting: Setting, load: Load) -> dict[str, float]:
+def ours(setting: Setting, load: Load) -> dict[str, float]:
+    """Send the faxes of a load. Return the faxes per second, and the processor's milliseconds for each."""
     folder = setting.new_folder("dispatch")
     (folder / "policy.toml").write_text(_POLICY)
     env = {

@@ -19,6 +19,7 @@ from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 from dispatcher.service.deadlines import DeadlineWatch
 from dispatcher.service.deletions import Retention
+from dispatcher.service.hold_log import HoldLog
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData, WrongKeyType
 from dispatcher.store.store import Store
@@ -103,6 +104,7 @@ class Scheduler:
         self._failpoint = failpoint
         self._retention = Retention(store, policy, clock)
         self._deadline_watch = DeadlineWatch(store, clock)
+        self._hold_log = HoldLog(store)
         self._reading: ClockReading | None = None
         self._reading_stored_s = -math.inf
         #: leases and jobs to reconcile that no tick has returned yet
@@ -140,6 +142,7 @@ class Scheduler:
             await self._despite_damage(self._lease_all(), None)
         await self._despite_damage(self._retain(), None)
         await self._despite_damage(self._watch_deadlines(), None)
+        await self._despite_damage(self._hold_log.look(self._clock()), None)
         # messages would have no reader while no worker is alive
         events = await self._despite_damage(self._ready_events(), 0) if workers else 0
         due = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._reconcile), events=events)
