@@ -108,13 +108,17 @@ class Recovery:
         self._policy = policy
         #: the loss, and the start of the slice, that were read too early to count
         self._early_read = (0, 0)
+        self._looked_back = False
 
     async def run(self) -> None:
-        """Check once for a loss that no running process noticed, then recover from every later loss. Never returns."""
-        await self._pause_after(self.look_back)
+        """Check for a loss that no running process noticed, and recover from that and every later loss. Never returns.
+
+        The check is repeated until it succeeds: nobody else would notice that Redis was restored from an older state.
+        """
         while True:
-            pause_s = await self._pause_after(self.step)
-            await asyncio.sleep(pause_s)
+            if not self._looked_back:
+                await self._pause_after(self.look_back)
+            await asyncio.sleep(await self._pause_after(self.step))
 
     async def look_back(self) -> float:
         """Read the newest faxes, whose labels show whether Redis was restored from an older state.
@@ -129,6 +133,7 @@ class Recovery:
             with suppress(StoreRolledBack):
                 await self._store.rollbacks.check()
             await self._adopt(known)
+        self._looked_back = True
         return _IDLE_S
 
     async def step(self) -> float:

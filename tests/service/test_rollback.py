@@ -1,5 +1,8 @@
 """A Redis that has lost writes in a running mailing: nobody is faxed twice, and sending waits for a person."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from dispatcher.core.job import JobId, State
@@ -7,8 +10,10 @@ from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.service.account import release_hold
 from dispatcher.service.errors import ActionNotAllowed, Missing
 from dispatcher.service.inbox_consumer import encode
+from dispatcher.service.permits import NoPermit
 from dispatcher.service.rollback import resume, view_rollback
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.rollback import ROLLED_BACK, Rollback
 from tests.service.fake_provider import LIST_DELAY_MS
@@ -126,6 +131,38 @@ async def test_a_restored_copy_is_noticed_by_the_labels_when_a_scheduler_starts(
     await system.runtime.recovery.look_back()
     assert await held(system) == [ROLLED_BACK]
     assert await states(system) == {State.ACCEPTED}
+
+
+async def test_a_restored_copy_is_noticed_when_the_provider_answers_at_last(
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lose_the_sends(system)
+    forget(system)
+    await system.db.pass_ms(LIST_DELAY_MS)
+    recovery, is_held = system.runtime.recovery, asyncio.Event()
+    newest, looks = recovery._faxes.newest, 0
+
+    async def failing_first(from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise UnreachableError("the provider does not answer")
+        if looks == 2:
+            raise NoPermit
+        return await newest(from_ms, to_ms)
+
+    async def no_step() -> float:
+        if await held(system):
+            is_held.set()
+        return 0.0
+
+    monkeypatch.setattr(recovery._faxes, "newest", failing_first)
+    monkeypatch.setattr(recovery, "step", no_step)
+    running = asyncio.create_task(recovery.run())
+    async with asyncio.timeout(30):
+        await is_held.wait()
+    running.cancel()
+    assert (await held(system), looks) == ([ROLLED_BACK], 3)
 
 
 async def test_an_epoch_above_that_of_redis_is_enough(system: FaultySystem) -> None:
