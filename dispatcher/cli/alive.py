@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dispatcher.core.visible import visible
+
 #: seconds without a touch after which a process counts as stuck. A turn of the scheduler lasts up to ten seconds, and a
 #: command that Redis does not answer takes up to seven more
 MAX_AGE_S = 30.0
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = _folder()
     faults = stuck(Path(folder), options.max_age) if folder else ["BULKFAX_ALIVE_DIR is not set, so no process is seen"]
     for fault in faults:
-        print(fault, file=sys.stderr)  # noqa: T201  # rich takes as long as everything else together
+        print(visible(fault), file=sys.stderr)  # noqa: T201  # rich takes as long as everything else together
     return 1 if faults else 0
 
 
