@@ -21,6 +21,7 @@ from dispatcher.client import (
     JobPage,
     JobStory,
     ReleasedHolds,
+    Removed,
     RerunPreview,
     Upload,
 )
@@ -111,7 +112,7 @@ class _Hostile(BaseHTTPRequestHandler):
         if path.startswith("/v3/"):
             body = _emails_of_a_number() if "/numbers/" in path else _of_the_provider()
         else:
-            body = _of_the_api(path)
+            body = _of_the_api(path) | (every_text(Removed) if self.command == "DELETE" else {})
         if self.status != 200:  # an error in all forms that are understood
             body = {"title": ATTACK, "detail": ATTACK, "errors": [{"field": ATTACK, "message": ATTACK}], "error": body}
         text = json.dumps(body | {"message": ATTACK}).encode()
