@@ -191,7 +191,7 @@ def test_nothing_is_held_and_the_rate_is_shown(connected: Bulkfax) -> None:
 
 def test_releasing_what_is_not_held_is_a_sentence(connected: Bulkfax) -> None:
     ran = connected("holds", "release", "account")
-    assert (ran.status, ran.err) == (1, "error: nothing is held under account\n")
+    assert (ran.status, ran.err) == (0, "nothing is held under account (any more)\n")
 
 
 def test_the_doctor_is_content(connected: Bulkfax) -> None:

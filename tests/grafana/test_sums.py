@@ -56,6 +56,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iter
         ) as monitoring,
         cluster.local.client() as client,
     ):
+        # what happens before the first scrape is no increase
+        seen = "sum(bulkfax_holds_opened_total) == 0"
+        cluster.local.wait(lambda: bool(monitoring.query(seen)), PATIENCE_S, "Prometheus did not see the beginning")
         batch = started(client, folder / "recipients.csv")
         forge_callback(cluster.local.url)
         paged = 'count_over_time(ALERTS{alertname="BulkfaxHeld", alertstate="firing"}[1m]) > 2'

@@ -105,17 +105,17 @@ async def test_only_retries_remain(system: DefaultPolicySystem) -> None:
 
 
 async def test_jobs_that_end_make_the_rate(system: DefaultPolicySystem) -> None:
-    await system.db.running("a", 600)
-    await system.run(20)
+    await system.db.running("a", 300)
+    await system.run(10)
     view, progress = await seen(system)
     ended = view.overview.tally.final
-    assert 0 < ended < 600
-    assert progress.rate == pytest.approx(ended / 20, rel=0.1)
+    assert 0 < ended < 300
+    assert progress.rate == pytest.approx(ended / 10, rel=0.1)
     assert progress.end
     assert progress.end.basis is Basis.RATE
-    await system.run(3 * 60)
+    await system.run(2 * 60)
     view, progress = await seen(system)
-    assert (view.overview.tally.final, progress.rate, progress.end) == (600, 0.0, None)
+    assert (view.overview.tally.final, progress.rate, progress.end) == (300, 0.0, None)
 
 
 async def test_jobs_that_wait_for_the_rest_of_a_partial_start_leave_the_end_open(system: DefaultPolicySystem) -> None:
