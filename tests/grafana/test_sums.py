@@ -56,8 +56,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iter
         ) as monitoring,
         cluster.local.client() as client,
     ):
-        # what happens before the first scrape is no increase
-        seen = "sum(bulkfax_holds_opened_total) == 0"
+        # what happens before the first scrape is no increase: web is scraped twice, everything else once
+        seen = f"count(up == 1) == {2 + len(cluster.metrics_addresses)}"
         cluster.local.wait(lambda: bool(monitoring.query(seen)), PATIENCE_S, "Prometheus did not see the beginning")
         batch = started(client, folder / "recipients.csv")
         forge_callback(cluster.local.url)
