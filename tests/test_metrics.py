@@ -305,6 +305,9 @@ async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(db: StoreFixture
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
     await db.client.xadd(KEYS.inbox, {"event": "{}"}, id=f"{db.ms - 95_000}-0")
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)
+    await db.client.delete(KEYS.inbox)
+    await db.client.xadd(KEYS.inbox, {"event": "{}"}, id=f"{db.ms + 60_000}-0")
+    assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0, "no age is below 0"
 
 
 def test_attempts_never_go_back_when_redis_loses_writes_and_probes_follow() -> None:

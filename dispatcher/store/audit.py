@@ -229,7 +229,8 @@ class Audit:
         """Return the age of the oldest event in the inbox in seconds; 0 if it is empty."""
         with translated():
             first = await self._client.xrange(self._keys.inbox, count=1)
-        return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
+        # an event that came after ``now_ms`` was read has no age yet
+        return max(0.0, (now_ms - int(first[0][0].split(b"-")[0])) / 1000) if first else 0.0
 
     async def drafts(self, now_ms: int) -> tuple[int, float]:
         """Return the number of open drafts, and for how many seconds the oldest has not changed."""
